@@ -1,0 +1,1 @@
+"""Measure what a fragment costs, here and in the other template caches, in one run."""
