@@ -6,10 +6,12 @@ a page and its body, and no filter or global has to be registered that a templat
 """
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from io import StringIO
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame, MacroRef, find_undeclared
+from jinja2.nodes import EvalContext
 
 from jinjacache.analysis.digest import Reach
 from jinjacache.bytecode import STAMP, stamp
@@ -49,8 +51,12 @@ class FragmentCodeGenerator(CodeGenerator):
             names = "".join(f"fragment_{number}, " for number in range(1, len(self._sites) + 1))
             self.writeline(f"{SITES} = ({names})")
         if self.blocks:
+            escaping = EvalContext(self.environment, self.name).autoescape
             sources = {
-                name: (self._reach.digest(block.body), self._reach.blocks(block.body, None))
+                name: (
+                    f"{self._reach.digest(block.body)}{'+' if escaping else '-'}",
+                    self._reach.blocks(block.body, None),
+                )
                 for name, block in self.blocks.items()
             }
             self.writeline(f"{SOURCES_OF_BLOCKS} = {sources!r}")
@@ -58,13 +64,26 @@ class FragmentCodeGenerator(CodeGenerator):
     def visit_With(self, node: nodes.With, frame: Frame) -> None:
         """Write a fragment; where nothing is printed anyway, it is the scope that it looks like."""
         tag = tag_of(node)
-        if tag is None or (frame.require_output_check and self.has_known_extends):
+        if (
+            tag is None
+            or id(node) in self._beyond
+            or (frame.require_output_check and self.has_known_extends)
+        ):
             super().visit_With(node, frame)
             return
+        if frame.require_output_check:
+            self.writeline("if parent_template is None:")
+            self.indent()
         answer = self.temporary_identifier()
         self._recall(node, tag, answer, frame)
         self._body(node, answer, frame)
-        self._print(answer, frame)
+        self.simple_write(answer, frame)
+        if frame.require_output_check:
+            self.outdent()
+            self.writeline("else:")
+            self.indent()
+            super().visit_With(node, frame)
+            self.outdent()
 
     def macro_def(self, macro_ref: MacroRef, frame: Frame) -> None:
         """Write a macro; that of a call block carries the digest of its source."""
@@ -72,10 +91,11 @@ class FragmentCodeGenerator(CodeGenerator):
         if not isinstance(node, nodes.CallBlock):
             super().macro_def(macro_ref, frame)
             return
-        pieces = [*node.defaults, *node.body]
+        pieces = [*node.args, *node.defaults, *node.body]
         self.write(f"{self._imported('stamped')}(")
         super().macro_def(macro_ref, frame)
-        self.write(f", {self._reach.digest(pieces)!r}")
+        self.write(f", {self._reach.digest(pieces)!r}, {bool(frame.eval_ctx.autoescape)}")
+        self.write(", context.eval_ctx.autoescape")
         outside = None if frame.parent is None else frame.parent.symbols.find_ref("caller")
         if outside is not None and self._reach.reads(pieces, "caller"):
             self.write(f", {self._imported('caller_source')}({outside})")
@@ -101,6 +121,16 @@ class FragmentCodeGenerator(CodeGenerator):
                 resolve_caller(found)
         macros: list[nodes.Macro | nodes.CallBlock] = [*template.find_all(nodes.Macro)]
         macros += template.find_all(nodes.CallBlock)
+        # In a macro inside a macro, ``caller`` is the inner one's; another name for the outer one's
+        # says nothing of its source, so what prints it goes without the cache.
+        self._beyond = {
+            id(found)
+            for macro in macros
+            for inner in (*macro.find_all(nodes.Macro), *macro.find_all(nodes.CallBlock))
+            for found in _fragments(inner)
+            if self._reach.reads(found.body, "caller")
+            and not find_undeclared(found.body, ("caller",))
+        }
         for macro in macros:
             if find_undeclared(macro.body, ("caller",)):
                 for found in _fragments(macro):
@@ -138,6 +168,10 @@ class FragmentCodeGenerator(CodeGenerator):
         """Take up one more site and return its name in the module."""
         escaped = None if frame.eval_ctx.volatile else bool(frame.eval_ctx.autoescape)
         digest = self._reach.digest(node.body)
+        if self._reach.is_ambiguous(node.body):
+            # Which of several definitions is meant, only the place of the tag can tell.
+            place = f"{digest}/{len(self._sites)}"
+            digest = blake2b(place.encode(), digest_size=20).hexdigest()
         arguments = [repr(self.name), repr(tag.name), repr(node.lineno), repr(digest)]
         arguments += [f"escaped={escaped}", f"variables={tag.variables}"]
         arguments += [f"{option}={value!r}" for option, value in tag.literals.items()]
@@ -181,15 +215,6 @@ class FragmentCodeGenerator(CodeGenerator):
         self.outdent()
         self.writeline(f"{answer} = {answer}.text")
         self.outdent()
-
-    def _print(self, answer: str, frame: Frame) -> None:
-        """Write the text to where the tag stands, unless a parent template prints instead."""
-        if frame.require_output_check:
-            self.writeline("if parent_template is None:")
-            self.indent()
-        self.simple_write(answer, frame)
-        if frame.require_output_check:
-            self.outdent()
 
     def _awaited(self, expression: nodes.Expr, frame: Frame) -> None:
         self.write(self.choose_async("(await auto_await("))

@@ -36,8 +36,12 @@ class Reach:
     """What pieces of one template lead to within it."""
 
     def __init__(self, template: nodes.Template) -> None:
-        definitions = cast("Iterator[Definition]", template.find_all(_DEFINITIONS))
-        found = [(_said(node), _bound_names(node)) for node in definitions]
+        definitions = cast("list[Definition]", list(template.find_all(_DEFINITIONS)))
+        regions = {id(node): list[nodes.Node]() for node in definitions}
+        for region in template.find_all(nodes.ScopedEvalContextModifier):
+            for node in region.find_all(_DEFINITIONS):
+                regions[id(node)] += region.options  # the same macro escapes here, and not there
+        found = [([*regions[id(node)], *_said(node)], _bound_names(node)) for node in definitions]
         self._definitions = [
             (said, bound, set[str]().union(*map(_names_read, said)))
             for said, bound in found
@@ -61,6 +65,12 @@ class Reach:
     def reads(self, pieces: Pieces, name: str) -> bool:
         """Say whether ``name`` is read by the pieces or by what they lead to."""
         return any(name in _names_read(node) for node in self.of(pieces))
+
+    def is_ambiguous(self, pieces: Pieces) -> bool:
+        """Say whether a name that the pieces lead to is defined more than once."""
+        wanted = set[str]().union(*map(_names_read, self.of(pieces)))
+        bound = [name for _, names, _ in self._definitions for name in names & wanted]
+        return len(bound) > len(set(bound))
 
     def depends(self, pieces: Pieces) -> bool:
         """Say whether the pieces include or import other templates, directly or indirectly."""
@@ -133,6 +143,8 @@ def _said(definition: Definition) -> list[nodes.Node]:
     match definition:
         case nodes.With(targets=targets, values=values):
             return [*targets, *values]
+        case nodes.For(recursive=True):
+            return [definition]  # ``loop(…)`` prints all of it
         case nodes.For(target=target, iter=iterable, test=test):
             return [target, iterable, *([] if test is None else [test])]
         case _:
@@ -149,6 +161,8 @@ def _bound_names(definition: Definition) -> set[str]:
             return {name if isinstance(name, str) else name[1] for name in names}
         case nodes.With(targets=targets):
             return set[str]().union(*map(_targets, targets))
+        case nodes.For(recursive=True):
+            return {"loop", *_targets(definition.target)}
         case nodes.Assign() | nodes.AssignBlock() | nodes.For():
             return _targets(definition.target)
         case _:

@@ -4,13 +4,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from jinja2 import DictLoader, Environment, ModuleLoader
+from jinja2 import DictLoader, Environment, ModuleLoader, select_autoescape
 
 from jinjacache import Cache
 from jinjacache.testing import ManualClock, RecordingBackend
 from tests.support.pages import WAYS, Way, environment, render
 
 ways = pytest.mark.parametrize("way", WAYS, ids=str)
+
+
+def angled(value: object) -> str:
+    """Print a value between angles."""
+    return f"<{value}>"
 
 
 @ways
@@ -33,7 +38,7 @@ def test_environments_that_share_compiled_modules_keep_apart(tmp_path: Path) -> 
     compiling.compile_templates(str(tmp_path), zip=None)
     loader, cache = ModuleLoader(str(tmp_path)), Cache()
     pages: list[str] = []
-    for finalize in (None, lambda value: f"<{value}>"):
+    for finalize in (None, angled):
         env = Environment(loader=loader, finalize=finalize)
         cache.install(env)
         pages += [env.get_template("page").render(v=len(pages)) for _ in range(2)]
@@ -96,7 +101,7 @@ def test_fragment_inside_itself_is_one_render(way: Way) -> None:
     page = "{% for t in chain recursive %}{% cache 'x' %}<{{ loop(t) }}>{% endcache %}{% endfor %}"
     env = environment({"page": page}, way)
     cache = Cache().install(env)
-    assert render(env.get_template("page"), {"chain": [[[[]]]]}) == "<<<>>>"
+    assert render(env.get_template("page"), {"chain": [[[list[object]()]]]}) == "<<<>>>"
     assert (cache.stats().misses, cache.stats().hits) == (1, 0)
 
 
@@ -131,3 +136,63 @@ def test_shortened_timeout_of_a_nested_hit_bubbles_over_bytes(way: Way) -> None:
     assert render(page, {"n": 1, "t": 10}) == "1b"
     clock.advance(11)
     assert render(page, {"n": 2, "t": 10}) == "2b"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_pages_that_escape_and_do_not_share_no_caller_and_no_block(*, is_async: bool) -> None:
+    """What another file hands over is escaped there, or not, and the key knows."""
+    call = "{% from 'm.html' import box %}{% call box() %}{{ h }}{% endcall %}"
+    layout = "{% extends 'base.html' %}{% block t %}{{ h }}{% endblock %}"
+    files = {
+        "m.html": "{% macro box() %}{% cache 'b' %}{{ caller() }}{% endcache %}{% endmacro %}",
+        "base.html": "{% block t %}{% endblock %}{% cache 'b' %}{{ self.t() }}{% endcache %}",
+        "call.txt": call,
+        "call.html": call,
+        "mid.txt": layout,
+        "mid.html": layout,
+        "one.html": "{% extends 'mid.txt' %}",
+        "two.html": "{% extends 'mid.html' %}",
+    }
+    env = Environment(
+        loader=DictLoader(files), autoescape=select_autoescape(["html"]), enable_async=is_async
+    )
+    Cache().install(env)
+    for _ in range(2):
+        names = ("call.txt", "call.html", "one.html", "two.html")
+        pages = [render(env.get_template(name), {"h": "<"}) for name in names]
+        assert pages == ["<", "&lt;", "<<", "&lt;&lt;"]
+
+
+def test_macro_in_a_region_is_another_than_outside_of_it() -> None:
+    """Templates made from strings differ where only the place of a definition does."""
+    env = Environment(autoescape=True)
+    Cache().install(env)
+    macro, fragment = (
+        "{% macro m() %}{{ h }}{% endmacro %}",
+        "{% cache 'c' %}{{ m() }}{% endcache %}",
+    )
+    off, end = "{% autoescape false %}", "{% endautoescape %}"
+    inside = env.from_string(off + macro + fragment + end)
+    outside = env.from_string(macro + off + fragment + end)
+    assert [inside.render(h="<"), outside.render(h="<")] == ["<", "&lt;"]
+
+
+@ways
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "{% macro sub() %}F{% endmacro %}{{ sub() }}",
+        "{% call plain() %}F{% endcall %}",
+    ],
+)
+def test_outer_caller_under_another_name_in_a_macro_inside(inner: str, way: Way) -> None:
+    """Whose source it is cannot be known there, so it is rendered each time."""
+    fragment = "{% cache 'x' %}{{ outer() }}{% endcache %}"
+    page = (
+        "{% macro plain() %}{{ caller() }}{% endmacro %}{% macro box() %}{% set outer = caller %}"
+        + inner.replace("F", fragment)
+        + "{% endmacro %}{% call box() %}one{% endcall %}{% call box() %}two{% endcall %}"
+    )
+    env = environment({"page": page}, way)
+    Cache().install(env)
+    assert [render(env.get_template("page"), {}) for _ in range(2)] == ["onetwo", "onetwo"]

@@ -87,6 +87,34 @@ PAGES: dict[str, dict[str, str]] = {
         "{% endmacro %}{% call box() %}one{% endcall %}{% call box() %}two{% endcall %}",
         "part": "<b>{{ caller() }}</b>",
     },
+    "call blocks with other parameters": {
+        "page": "{% macro b() %}{% cache 'b' %}{{ caller(1, 2) }}{% endcache %}{% endmacro %}"
+        "{% call(a, b) b() %}{{ a }}{% endcall %}{% call(b, a) b() %}{{ a }}{% endcall %}"
+    },
+    "two recursive loops": {
+        "page": "{% for t in tree recursive %}A{% cache 'x', t.id %}{{ loop(t.below) }}{% endcache %}"
+        "{% endfor %}{% for t in tree recursive %}B{% cache 'x', t.id %}{{ loop(t.below) }}"
+        "{% endcache %}{% endfor %}"
+    },
+    "macros of the same name": {
+        "page": "{% macro m() %}1{% endmacro %}{% cache 'c' %}{{ m() }}{% endcache %}"
+        "{% macro m() %}2{% endmacro %}{% cache 'c' %}{{ m() }}{% endcache %}"
+    },
+    "a name that is set twice": {
+        "page": "{% set t %}1{% endset %}{% cache 'c' %}{{ t }}{% endcache %}"
+        "{% set t %}2{% endset %}{% cache 'c' %}{{ t }}{% endcache %}"
+    },
+    "call blocks that escape and do not": {
+        "page": "{% macro b() %}{% cache 'b' %}{{ caller() }}{% endcache %}{% endmacro %}"
+        "{% for e in (false, true) %}{% autoescape e %}{% call b() %}{{ html }}{% endcall %}"
+        "{% endautoescape %}{% endfor %}{% autoescape false %}{% call b() %}{{ html }}{% endcall %}"
+        "{% endautoescape %}{% autoescape true %}{% call b() %}{{ html }}{% endcall %}{% endautoescape %}"
+    },
+    "child at run time, with what it lacks": {
+        "page": "{% if child %}{% extends 'base' %}{% endif %}{% cache 'x', nobody.id %}"
+        "{{ nobody.name }}{% endcache %}{% block b %}{% cache 'y' %}b{% endcache %}{% endblock %}",
+        "base": "<{% block b %}{% endblock %}>",
+    },
     "call block inside": {
         "page": "{% macro box() %}<b>{{ caller() }}</b>{% endmacro %}"
         "{% cache 'x' %}{% call box() %}{{ html }}{% endcall %}{% endcache %}"
