@@ -45,9 +45,8 @@ class FragmentCodeGenerator(CodeGenerator):
             self.writeline(f"from jinjacache.sources import {', '.join(sorted(self._imports))}")
         if self._sites:
             self.writeline(f"from jinjacache.runtime import {self._site_class}")
-        for number, site in enumerate(self._sites, 1):
-            self.writeline(f"fragment_{number} = {site}")
-        if self._sites:
+            for number, site in enumerate(self._sites, 1):
+                self.writeline(f"fragment_{number} = {site}")
             names = "".join(f"fragment_{number}, " for number in range(1, len(self._sites) + 1))
             self.writeline(f"{SITES} = ({names})")
         if self.blocks:

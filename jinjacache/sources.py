@@ -25,7 +25,7 @@ _MacroT = TypeVar("_MacroT", bound=Macro)
 
 def stamped(macro: _MacroT, *sources: object) -> _MacroT:
     """Let a call block's macro carry the digest of its source, and of what it prints in turn."""
-    setattr(macro, _ATTRIBUTE, _joined(sources))
+    setattr(macro, _ATTRIBUTE, joined(*sources))
     return macro
 
 
@@ -63,10 +63,6 @@ def blocks_source(context: Context, names: Iterable[str]) -> object:
 
 def joined(*sources: object) -> object:
     """Return one digest for several, `UNKNOWN` if one of them is."""
-    return _joined(sources)
-
-
-def _joined(sources: tuple[object, ...]) -> object:
     if any(source is UNKNOWN for source in sources):
         return UNKNOWN
     return blake2b("|".join(map(str, sources)).encode(), digest_size=20).hexdigest()
